@@ -5,7 +5,7 @@ The guide gives Gaussian models of the image's similar patches.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from functools import partial
 from typing import Annotated, Any
@@ -25,6 +25,8 @@ from inverse_inr.stopping import HeldOut
 
 MOST_ROUNDS = 100
 """Rounds that may follow the first fit; the image changes no more after a few."""
+Suggesting = Callable[[Problem], Problem]
+"""Gives a problem its suggestion."""
 Rounds = Annotated[int, Range(least=0, most=MOST_ROUNDS)]
 """Rounds after the first fit, or none."""
 
@@ -109,7 +111,11 @@ class _Earlier:
         going_on_from(partial(self.fit, placement(prior)[1]))(prior)
 
 
-def judged_afresh(problem: Problem, suggesting: Callable[[Problem], Problem]) -> Problem:
+def judged_afresh(
+    problem: Problem,
+    suggesting: Suggesting,
+    others: Mapping[str, Suggesting] | None = None,
+) -> Problem:
     """The problem with a suggestion whose guide never saw the rows by which `solve` judges it.
 
     A guide of all rows would have seen the held-out ones, and flatter the fit. The trial's guide is
@@ -118,24 +124,42 @@ def judged_afresh(problem: Problem, suggesting: Callable[[Problem], Problem]) ->
     Args:
         problem: The problem, which suggests nothing but its stopping rule.
         suggesting: Gives a problem its suggestion from the rows that its stopping rule keeps.
+        others: Other suggestions by a word that stands behind their prior's name.
 
     Returns:
-        The problem with its suggestion and one candidate.
+        The problem with its suggestion and a candidate for each.
     """
     held_out = isinstance(problem.suggested.stopping, HeldOut)
 
     def candidates(ruled: Problem) -> Iterator[Candidate]:
         rule = replace(problem.suggested, stopping=ruled.suggested.stopping)
-        trial = Solver(suggesting(replace(ruled, suggested=rule))).run()
-        if held_out:
-            yield Candidate(trial)
-            return
+        kept = replace(ruled, suggested=rule)
         whole = replace(ruled.suggested, stopping=problem.suggested.stopping, candidates=None)
         # a solver looks at its guide when it is made, so it is made only if the fit is chosen
-        yield Candidate(trial, lambda: Solver(replace(ruled, suggested=whole)).run())
+        yield _trial(suggesting, kept, lambda: replace(ruled, suggested=whole), "", held_out)
+        for word, other in (others or {}).items():
+            yield _trial(other, kept, partial(other, problem), f", {word}", held_out)
 
     whole = suggesting(problem)
     return replace(problem, suggested=replace(whole.suggested, candidates=candidates))
+
+
+def _trial(
+    suggesting: Suggesting,
+    kept: Problem,
+    whole: Callable[[], Problem],
+    word: str,
+    held_out: bool,
+) -> Candidate:
+    """A fit of the rows that are kept, to be made again of the whole problem if it is chosen."""
+
+    def named(solution: Solution) -> Solution:
+        return replace(solution, method=solution.method + word)
+
+    trial = named(Solver(suggesting(kept)).run())
+    if held_out:
+        return Candidate(trial)
+    return Candidate(trial, lambda: named(Solver(whole()).run()))
 
 
 def _patch_size(problem: Problem, grid: Grid, options: dict[str, Any]) -> tuple[int, int]:

@@ -6,7 +6,7 @@ video_snapshot   y(x) = Σ_t code(x, t) f(x, t)         (Llull et al. 2013)
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Annotated, Any, Literal
@@ -173,8 +173,17 @@ def video_snapshot(
     problem = Problem([Term(operator, y, model)], grid.box, grid, reference=truth, average=1)
     # similar patches are looked for nearby, in few frames: 3-D offsets are many
     near = {"patch": 3, "search": 3, "neighbours": 40}
-    classical = {"TV": baselines.tv}
-    return _suggesting(problem, classical, baselines.tv, rounds=3, figure=_film, **near)
+    trained = partial(plug_and_play, coupling=COUPLING)
+    classical = {"TV": baselines.tv, "plug-and-play": trained}
+    return _suggesting(
+        problem,
+        classical,
+        baselines.tv,
+        rounds=3,
+        others={"network": trained},
+        figure=_film,
+        **near,
+    )
 
 
 def _suggesting(
@@ -183,6 +192,7 @@ def _suggesting(
     guiding: Callable[[Problem], Solution],
     *,
     rounds: int,
+    others: Mapping[str, Callable[[Problem], Solution]] | None = None,
     figure: Any = None,
     write: Any = None,
     **options: Any,
@@ -196,6 +206,7 @@ def _suggesting(
         classical: The baselines by name.
         guiding: The method whose image the first patch models are made of.
         rounds: Fits with patch models, each guided by the one before.
+        others: Other methods that guide a trial, by the word that names it.
         figure: The modality's figure.
         write: The modality's files.
         **options: Keywords of `LocalGaussians`.
@@ -216,13 +227,16 @@ def _suggesting(
     if min(grid.shape) < options.get("patch", PATCH):
         return replace(problem, suggested=suggested)
 
-    def guided(each: Problem) -> Problem:
+    def guided(each: Problem, by: Callable[[Problem], Solution] = guiding) -> Problem:
         rule = each.suggested.stopping
         each = replace(each, suggested=replace(suggested, stopping=rule))
-        guide = later(guiding, seen(each))
+        guide = later(by, seen(each))
         return in_rounds(each, rounds, guide=guide, steps=STEPS, floor=FLOOR, **options)
 
-    return judged_afresh(replace(problem, suggested=Suggestion(stopping=Never())), guided)
+    bare = replace(problem, suggested=Suggestion(stopping=Never()))
+    return judged_afresh(
+        bare, guided, {word: partial(guided, by=other) for word, other in (others or {}).items()}
+    )
 
 
 def _frames(video: str, frames: int, motion: float, bin: int, crop: int | None) -> Tensor:
