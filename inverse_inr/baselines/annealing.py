@@ -11,6 +11,7 @@ ones do; `plug_and_play` chooses one strength of any denoiser.
 from __future__ import annotations
 
 import time
+from collections import deque
 from collections.abc import Callable
 
 import torch
@@ -102,7 +103,7 @@ def annealed(
     sigmas = torch.logspace(0, 1, iterations, base=least / largest, dtype=torch.float64) * largest
     step = DataStep(system, CONJUGATE_GRADIENTS)
     images = hqs_iterates(step, _Turning(chosen), coupling * variance, sigmas.tolist(), start)
-    judge.consider(list(images)[-1], least)
+    judge.consider(deque(images, maxlen=1)[0], least)  # one image at a time
     name = f"plug-and-play, {chosen.name}"
     return judge.solution(name, "sigma", time.perf_counter() - began)
 
