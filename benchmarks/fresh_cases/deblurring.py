@@ -1,7 +1,7 @@
 """Deblurring: motion, discs and Gaussians of several sizes, grey and colour, some much noise.
 
 China and moon stood here, blurred by a disc and by a Gaussian; they were looked at before the trust
-in the trained network was halved.
+in the trained network was set.
 """
 
 from __future__ import annotations

@@ -62,7 +62,7 @@ STEPS = 25
 """L-BFGS steps of each fit with patch models."""
 
 COUPLING = 0.23
-"""DPIR's own trust in the network: with half of it a noisy image of few patterns is lost."""
+"""DPIR's own trust in the network: with less of it a noisy image of few patterns is lost."""
 
 FLOOR = 0.05
 """Standard deviation of details that the guide does not show, as a fraction of white.
