@@ -143,8 +143,8 @@ def chosen(problem: ii.Problem) -> ii.Solution:
 
     def best(responses: list[tuple[float, float]]) -> tuple[float, float]:
         fits = [corrected_fit(detected(problem, *r, DECAY, learn=False)) for r in responses]
-        misfits = [fit.held_out() or 0.0 for fit in fits]
-        return responses[misfits.index(min(misfits))]
+        misfits = [fit.held_out() for fit in fits]
+        return min(zip(misfits, responses, strict=True))[1]  # pyright: ignore[reportArgumentType]
 
     width, late = best([(width, WRONG[1]) for width in WIDTHS])
     width, late = best([(width, late) for late in SHARES])

@@ -3,10 +3,12 @@
     python benchmarks/ct_physics/hardening.py metal [--seeds 0 1 2]
     python benchmarks/ct_physics/hardening.py bone --voltage 80
     python benchmarks/ct_physics/hardening.py bone --scatter 0.02
-    python benchmarks/ct_physics/hardening.py metal --believed 105
+    python benchmarks/ct_physics/hardening.py metal --decide 100 110 115 125 135
 
 `--believed` reconstructs with the spectrum of another voltage than the one that simulated: every
 method is told the wrong one, and the fit learns the thickness of an unknown filter of aluminium.
+`--decide` lists voltages: a fit is made with each, and shown with its misfit of held-out rays and
+beside NMAR with the same spectrum.
 Classical remedies are also given the truth's best setting ("oracle"): thresholds, window, the true
 trace of the metal, the best affine scale of the values, and total variation of NMAR's sinogram with
 the best weight; of scatter, the best constant that is taken off before bone correction.
@@ -112,8 +114,8 @@ def without_scatter(problem: ii.Problem, level: float) -> ii.Problem:
     return replace(problem, terms=[replace(term, y=(term.y - level * photons).clamp(min=1.0))])
 
 
-def misinformed(problem: ii.Problem, voltage: float) -> ii.Problem:
-    """The problem with the spectrum of another voltage, behind a filter that is not known."""
+def misinformed(problem: ii.Problem, voltage: float, filtered: bool = True) -> ii.Problem:
+    """The problem with the spectrum of another voltage, behind an unknown filter or none."""
     term = problem.terms[0]
     right = term.operator
     assert isinstance(right, Polychromatic)
@@ -124,15 +126,26 @@ def misinformed(problem: ii.Problem, voltage: float) -> ii.Problem:
         materials,
         reference=REFERENCE,
         gather=right.gather,
-        unknown_filter=ALUMINIUM,
+        unknown_filter=ALUMINIUM if filtered else None,
     )
     return replace(problem, terms=[replace(term, operator=wrong)])
 
 
+def decide(problem: ii.Problem, voltages: list[float], judge: Judge) -> None:
+    """Print what fits with spectra of several voltages make of held-out rays and the truth."""
+    for voltage in voltages:
+        told = misinformed(problem, voltage, filtered=False)
+        fit = corrected_fit(told)
+        print(f"  {voltage:g} kV: held-out misfit {fit.held_out():.3f}", flush=True)
+        judge.show(f"polychromatic fit, {voltage:g} kV", fit.sample()[..., 0])
+        nmar = told.suggested.baselines["NMAR"](told)
+        judge.show(f"NMAR, {voltage:g} kV", nmar.sample()[..., 0])
+
+
 def measure(
     kind: str, seed: int, voltage: float, scatter: float, believed: float | None, oracle: bool
-) -> None:
-    """Print what each method reaches on one phantom."""
+) -> ii.Problem:
+    """Print what each method reaches on one phantom, and return its true problem."""
     problem = ct_hardening(
         kind,  # pyright: ignore[reportArgumentType]
         seed=seed,
@@ -140,6 +153,7 @@ def measure(
         scatter=scatter,
     )
     judge = Judge(problem, kind, seed)
+    true = problem
     if believed is not None:
         problem = misinformed(problem, believed)
     print(f"{kind}, seed {seed}, {voltage:g} kV, scatter {scatter:g}")
@@ -160,6 +174,7 @@ def measure(
         judge.show("constant scatter, oracle", best.sample()[..., 0])
     fit = corrected_fit(problem)
     judge.show(f"polychromatic fit ({fit.seconds:.0f} s)", fit.sample()[..., 0])
+    return true
 
 
 if __name__ == "__main__":
@@ -169,8 +184,11 @@ if __name__ == "__main__":
     parser.add_argument("--voltage", type=float, default=120.0)
     parser.add_argument("--scatter", type=float, default=0.0)
     parser.add_argument("--believed", type=float)
+    parser.add_argument("--decide", type=float, nargs="+", default=[], help="voltages to try")
     parser.add_argument("--no-oracle", action="store_true", help="leave out the oracles' searches")
     given = parser.parse_args()
     for number in given.seeds:
         oracle = not given.no_oracle
-        measure(given.kind, number, given.voltage, given.scatter, given.believed, oracle)
+        true = measure(given.kind, number, given.voltage, given.scatter, given.believed, oracle)
+        if given.decide:
+            decide(true, given.decide, Judge(true, given.kind, number))

@@ -9,6 +9,7 @@ and camera together begins. `mask_placement` finds a mask before anything is rec
 from __future__ import annotations
 
 import copy
+import math
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
@@ -79,10 +80,16 @@ def calibrated(
             seed=seed,
             callbacks=[],
         )
-        if best is None or (found.held_out() or 0.0) < (best.held_out() or 0.0):
+        if best is None or _misfit(found) < _misfit(best):
             best = found
     assert best is not None
     return replace(problem, terms=best.problem.terms)
+
+
+def _misfit(solution: Solution) -> float:
+    """The misfit of held-out rows; one that is not known wins against none."""
+    misfit = solution.held_out()
+    return math.inf if misfit is None else misfit
 
 
 def _smooth(options: dict[str, Any]) -> dict[str, Any]:
