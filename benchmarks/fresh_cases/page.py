@@ -18,9 +18,10 @@ library gives without any knob. "Best simple" is the best of the simple methods,
 the same measurements and chose its own parameters from them. "Oracle" is a simple method whose
 parameter the truth chose, which nobody can run on measurements. "Own simple" is a method without a
 network that this library put together itself (a regression on what NL-Bayes denoised), and that the
-answer may be. Losses are in bold; "warned" says that the report names a method that predicts held-out rows better, or one that differs much and
-between which and the answer nothing measured decides. Times are processor seconds of one thread on
-a busy machine. A section was measured on the day that it names, or else before 30 November 2026.
+answer may be. Losses are in bold; "warned" says that the report names a method that predicts
+held-out rows better, or one that differs much and between which and the answer nothing measured
+decides. Times are processor seconds of one thread on a busy machine. A section was measured on the
+day that it names, or else before 30 November 2026.
 """
 
 
