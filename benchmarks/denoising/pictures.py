@@ -160,8 +160,7 @@ class Crops:
     def _crop(self) -> np.ndarray:
         random = self.random
         if random.random() < LEAVES:
-            grey = self.leaves[random.integers(len(self.leaves))][..., None]
-            values = grey
+            values = self.leaves[random.integers(len(self.leaves))][..., None]
         else:
             values = self._photograph()
         if random.random() < 0.3:

@@ -23,6 +23,7 @@ from inverse_inr import memory
 from inverse_inr.baselines.data_step import DataStep
 from inverse_inr.baselines.judge import Iterations
 from inverse_inr.denoisers import by_planes
+from inverse_inr.denoisers.networks import require_rising
 from inverse_inr.least_squares import LeastSquares
 from inverse_inr.noise import Noise
 from inverse_inr.precision import placement
@@ -119,8 +120,7 @@ def diffusion(
     if alphas is None:
         alphas = ddpm_schedule()
     _require_schedule(alphas)
-    if not span[0] < span[1]:
-        raise ValueError(f"diffusion: span={span} must be two rising numbers.")
+    require_rising("diffusion", span)
     memory.require(
         f"diffusion: samples={samples} on a grid of {problem.grid.shape}",
         8 * samples * problem.channels * problem.grid.numel,

@@ -38,8 +38,7 @@ class Network(CheckedDenoiser):
     axis: int | None = None
 
     def __post_init__(self) -> None:
-        if self.span is not None and not self.span[0] < self.span[1]:
-            raise ValueError(f"Network: span={self.span} must be two rising numbers.")
+        require_rising("Network", self.span)
 
     @property
     def name(self) -> str:
@@ -74,3 +73,17 @@ class Network(CheckedDenoiser):
             largest = float(x.abs().max())
             return -largest, largest
         return float(x.min()), float(x.max())
+
+
+def require_rising(owner: str, span: tuple[float, float] | None) -> None:
+    """Refuse a span of values that is empty.
+
+    Args:
+        owner: Who asks, for the message.
+        span: The two values; None is no span.
+
+    Raises:
+        ValueError: The second value is not larger than the first.
+    """
+    if span is not None and not span[0] < span[1]:
+        raise ValueError(f"{owner}: span={span} must be two rising numbers.")

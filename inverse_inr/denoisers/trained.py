@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 from inverse_inr.denoisers.collaborative import opponent
 from inverse_inr.denoisers.denoiser import CheckedDenoiser
-from inverse_inr.denoisers.networks import Network
+from inverse_inr.denoisers.networks import Network, require_rising
 from inverse_inr.denoisers.planes import turned, turned_back
 from inverse_inr.denoisers.unet import UNet
 from inverse_inr.ranges import checked
@@ -48,8 +48,7 @@ class TrainedNetwork(CheckedDenoiser):
     span: tuple[float, float] | None = (0.0, 1.0)
 
     def __post_init__(self) -> None:
-        if self.span is not None and not self.span[0] < self.span[1]:
-            raise ValueError(f"TrainedNetwork: span={self.span} must be two rising numbers.")
+        require_rising("TrainedNetwork", self.span)
 
     @property
     def name(self) -> str:

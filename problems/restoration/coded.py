@@ -61,8 +61,9 @@ if TYPE_CHECKING:
 STEPS = 25
 """L-BFGS steps of each fit with patch models."""
 
-COUPLING = 0.23
-"""DPIR's own trust in the network: with less of it a noisy image of few patterns is lost."""
+TRAINED = partial(plug_and_play, coupling=0.23)
+"""Plug-and-play with DPIR's own trust in the network: with less, a noisy image of few patterns is
+lost."""
 
 FLOOR = 0.05
 """Standard deviation of details that the guide does not show, as a fraction of white.
@@ -123,9 +124,8 @@ def single_pixel(
         average=1,
         notes=picture.notes,
     )
-    trained = partial(plug_and_play, coupling=COUPLING)
-    classical = {"CGLS": baselines.cgls, "TV": baselines.tv, "plug-and-play": trained}
-    return _suggesting(problem, classical, trained, rounds=1, write=write_picture)
+    classical = {"CGLS": baselines.cgls, "TV": baselines.tv, "plug-and-play": TRAINED}
+    return _suggesting(problem, classical, TRAINED, rounds=1, write=write_picture)
 
 
 @checked
@@ -173,14 +173,13 @@ def video_snapshot(
     problem = Problem([Term(operator, y, model)], grid.box, grid, reference=truth, average=1)
     # similar patches are looked for nearby, in few frames: 3-D offsets are many
     near = {"patch": 3, "search": 3, "neighbours": 40}
-    trained = partial(plug_and_play, coupling=COUPLING)
-    classical = {"TV": baselines.tv, "plug-and-play": trained}
+    classical = {"TV": baselines.tv, "plug-and-play": TRAINED}
     return _suggesting(
         problem,
         classical,
         baselines.tv,
         rounds=3,
-        others={"network": trained},
+        others={"network": TRAINED},
         figure=_film,
         **near,
     )

@@ -128,7 +128,9 @@ def _judged_by_risk(rule: Stopping | None, rounds: int, ruled: Problem) -> Itera
     """
 
     def fit(each: Problem, known: Mapping[str, Solution]) -> Solution:
-        return Solver(_denoising(each, rounds, _mean(known["NL-Bayes"], known["network"]))).run()
+        return Solver(
+            _denoising(each, rounds, _mean(known["NL-Bayes"].field, known["network"].field))
+        ).run()
 
     whole = suggesting_instead(ruled, stopping=rule)
     return by_risk(whole, whole.suggested.baselines, fit)
@@ -145,23 +147,17 @@ def _denoising(problem: Problem, rounds: int, guide: Field | None = None) -> Pro
     problem = suggesting(problem, classical, TV_DENOISE)
     if not rounds:
         return problem
+    kept = seen(problem)
     return in_rounds(
         problem,
         rounds,
-        guide=guide or _both(seen(problem)),
+        guide=guide or _mean(later(nl_bayes, kept), later(trained_network, kept)),
         share=DENOISE_SHARE,
         floor=LOST * noise_sigma(problem),
         search=FAR,
     )
 
 
-def _both(problem: Problem) -> Field:
-    """The mean of what NL-Bayes and the network make of a problem, made when it is looked at."""
-    by_patches = later(nl_bayes, problem)
-    by_network = later(trained_network, problem)
-    return lambda points: 0.5 * (by_patches(points) + by_network(points))
-
-
-def _mean(one: Solution, other: Solution) -> Field:
-    """The mean of two solutions' fields."""
-    return lambda points: 0.5 * (one.field(points) + other.field(points))
+def _mean(one: Field, other: Field) -> Field:
+    """The mean of two fields."""
+    return lambda points: 0.5 * (one(points) + other(points))

@@ -3,11 +3,11 @@
     y = A f + noise,   f at pixel centres in [0, 1]
 
 `measured=True` takes the file as the measurement itself, with no truth to compare with; otherwise
-the file is the truth and the measurement is simulated from it. A first fit is followed by `rounds`
-fits that go on from there, in which every patch is likely among those most like it in the fit
-before (`LocalGaussians`). `held_out` is the part of the measurements that no fit sees, nor anything
-that leads to one: their misfit is reported. Noisy photographs are in `denoising`, blurred ones in
-`deblurring`.
+the file is the truth and the measurement is simulated from it. In each of `rounds` fits every patch
+is likely among those most like it in a guide (`LocalGaussians`): the image of plug-and-play with a
+trained network, then the fit before. `held_out` is the part of the measurements that no fit sees,
+nor anything that leads to one: their misfit is reported. Noisy photographs are in `denoising`,
+blurred ones in `deblurring`.
 """
 
 from __future__ import annotations
@@ -108,7 +108,7 @@ def inpaint(
 
 
 def _filling(problem: Problem, rounds: int, noisy: bool) -> Problem:
-    """The problem that suggests its classical methods, a first fit, and rounds."""
+    """The problem that suggests its classical methods, and rounds or a fit without patches."""
     operator = problem.terms[0].operator
     assert isinstance(operator, Mask)
     filling = {"biharmonic": biharmonic}
@@ -192,7 +192,7 @@ def super_resolution(
 
 
 def _enlarging(problem: Problem, rounds: int, noisy: bool) -> Problem:
-    """The problem that suggests its classical methods, a first fit, and rounds."""
+    """The problem that suggests its classical methods, and rounds or a fit without patches."""
     classical = {"bicubic": bicubic, "TV": baselines.tv, "plug-and-play": plug_and_play}
     problem = suggesting(problem, classical, TV_ENLARGE)
     if rounds:

@@ -7,7 +7,6 @@ image is judged by held-out measurements, or by its estimated risk, as every oth
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import partial
 
 from inverse_inr import Problem, Solution, baselines, noise
 from inverse_inr.baselines import on_the_cpu
@@ -45,12 +44,16 @@ def plug_and_play(
     Source:
         Zhang et al. 2021, DPIR; see `baselines.annealed` for what differs.
     """
-    method = partial(baselines.annealed, coupling=coupling)
+
+    def method(each: Problem) -> Solution:
+        start = None
+        if first is not None:
+            start = first(each).sample(each.grid)
+        return baselines.annealed(each, start=start, coupling=coupling)
+
     if isinstance(problem.terms[0].operator, FramedBlur):
         return beyond_the_frame(problem, method)
-    if first is None:
-        return method(problem)
-    return method(problem, start=first(problem).sample(problem.grid))
+    return method(problem)
 
 
 @on_the_cpu

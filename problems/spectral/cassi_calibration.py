@@ -87,7 +87,7 @@ def calibrated(
 
 
 def _misfit(solution: Solution) -> float:
-    """The misfit of held-out rows; one that is not known wins against none."""
+    """The misfit of held-out rows; infinite where it is not known."""
     misfit = solution.held_out()
     return math.inf if misfit is None else misfit
 
