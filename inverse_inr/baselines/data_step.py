@@ -27,15 +27,21 @@ class DataStep:
         system: The data term.
         iterations: The most iterations of conjugate gradients.
         tolerance: The residual at which they end, as a fraction of that of the empty image.
+        enough: Another residual at which they end, as ‖K*K x - K*z + ρ (x - v)‖.
     """
 
     @checked
     def __init__(
-        self, system: LeastSquares, iterations: Count = 10, tolerance: NonNegative = 1e-3
+        self,
+        system: LeastSquares,
+        iterations: Count = 10,
+        tolerance: NonNegative = 1e-6,
+        enough: NonNegative = 0.0,
     ) -> None:
         self.system = system
         self.iterations = iterations
         self.tolerance = tolerance
+        self.enough = enough
         self.pull = system.adjoint(system.data())
 
     def normal(self, x: Tensor) -> Tensor:
@@ -61,7 +67,7 @@ class DataStep:
         r = right - self.normal(x) - rho * x
         p = r
         gamma = _square(r)
-        enough = self.tolerance**2 * _square(right)
+        enough = max(self.enough**2, self.tolerance**2 * _square(right))
         for _ in range(self.iterations):
             if gamma <= enough or gamma == 0:
                 break

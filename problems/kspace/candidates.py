@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 
 import torch
 
 from inverse_inr import Field, Problem, SampledField, Solution
+from inverse_inr.candidates import by_network
+from inverse_inr.problems.kspace.classical import classical
 from inverse_inr.problems.kspace.variation import total_variation, values_per_side
 from inverse_inr.ranges import checked
 from inverse_inr.selection import choose
@@ -25,11 +28,12 @@ first fit to the problem that suggests the fit with patches."""
 
 @checked
 def variation_and_patches(problem: Problem, guided: Guided) -> Iterator[Candidate]:
-    """Judge total variation, and the fit that is guided by it or the mean of both.
+    """Judge total variation, and the fit with patches or the mean of both.
 
-    All have half pixels. The one that is chosen is made again from all samples. The two fits err
-    differently, at edges and in texture, and their mean is the better image unless patches predict
-    unseen samples better by more than one standard error.
+    All have half pixels. The patches are guided by total variation, or by what a trained network
+    makes of it, whichever predicts unseen samples better. What is chosen is made again from all
+    samples. The two fits err differently, at edges and in texture, and their mean is the better
+    image unless patches predict unseen samples better by more than one standard error.
 
     Args:
         problem: A problem of k-space.
@@ -48,7 +52,8 @@ def variation_and_patches(problem: Problem, guided: Guided) -> Iterator[Candidat
         fit = Solver(guided(of, lambda: guide, finer, rounds)).run()
         return replace(fit, problem=seen, method=PATCHES)
 
-    fit = patches(seen, variation.field, 1)
+    guides = [variation.field, _by_network(problem, variation, finer).field]
+    fit = min((patches(seen, each, 1) for each in guides), key=_unseen)
     mean = _mean(variation, fit, seen)
     # what is found is judged no more, so a fit of most samples may guide that of all
     if choose([mean, fit]) is fit:
@@ -59,6 +64,19 @@ def variation_and_patches(problem: Problem, guided: Guided) -> Iterator[Candidat
         return _mean(total_variation(problem, variation), patches(whole, mean.field, 0), seen)
 
     yield Candidate(mean, mean_again)
+
+
+def _unseen(solution: Solution) -> float:
+    """The misfit of held-out samples; infinite where there are none."""
+    misfit = solution.held_out()
+    return math.inf if misfit is None else misfit
+
+
+def _by_network(problem: Problem, variation: Solution, finer: int) -> Solution:
+    """What a trained network makes of the image of least total variation, and the samples."""
+    fixed = replace(classical(problem), is_complex=problem.is_complex)
+    fixed = replace(fixed, suggested=replace(fixed.suggested, stopping=problem.suggested.stopping))
+    return by_network(fixed, variation.sample(problem.grid.refined(finer)), finer)
 
 
 @torch.no_grad()

@@ -3,6 +3,7 @@
 import pytest
 import torch
 
+import inverse_inr.denoisers.trained as module
 from inverse_inr.denoisers import TotalVariation, TrainedNetwork, UNet, as_denoiser
 from inverse_inr.denoisers.planes import turned, turned_back
 from inverse_inr.metrics import psnr
@@ -96,3 +97,20 @@ def test_it_has_a_name_and_an_option():
 def test_bad_arguments_are_refused(make, told: str):
     with pytest.raises(ValueError, match=told):
         make()
+
+
+@pytest.mark.parametrize("axis", [0, 1, -1])
+def test_a_volume_is_cut_across_the_axis_that_is_named(axis: int):
+    x = torch.rand(8, 9, 10, 1, generator=torch.Generator().manual_seed(2))
+    found = TrainedNetwork(turned=False, axis=axis)(x, 0.1)
+    plain = TrainedNetwork(turned=False)
+    planes = [plain(plane, 0.1) for plane in x.unbind(axis % 3)]
+    torch.testing.assert_close(found, torch.stack(planes, axis % 3), atol=1e-5, rtol=1e-5)
+
+
+def test_few_planes_at_a_time_are_the_same(monkeypatch: pytest.MonkeyPatch):
+    x = torch.rand(5, 8, 8, 1, generator=torch.Generator().manual_seed(2))
+    denoiser = TrainedNetwork(turned=False, axis=0)
+    whole = denoiser(x, 0.1)
+    monkeypatch.setattr(module, "PIXELS_AT_ONCE", 130)
+    torch.testing.assert_close(denoiser(x, 0.1), whole, atol=1e-5, rtol=1e-5)
