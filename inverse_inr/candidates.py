@@ -14,6 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import cache
 
 import torch
 from torch import Tensor, nn
@@ -151,6 +152,7 @@ def total_variation_fit(problem: Problem, finer: Count = 2) -> Candidate:
         solution.details["weight of TV"] = weight
         return solution
 
+    @cache
     def again() -> Solution:
         return as_grid(baselines.tv(problem, weight, finer=finer, start=start))
 
@@ -203,14 +205,16 @@ def plug_and_play_fit(
     begun: Candidate,
     finer: Count = 2,
     method: Callable[[Problem, Tensor, int], Solution] = by_network,
+    name: str = NETWORK,
 ) -> Candidate:
     """Fit a lattice by a trained network, from another fit on.
 
     Args:
         problem: The problem, whose operators are linear and have maps of sampled images.
-        begun: The fit that it begins with, on the same lattice.
+        begun: The fit that it begins with.
         finer: Nodes of the lattice per pixel of the problem's grid and axis.
         method: `by_network`, with other settings perhaps.
+        name: The name of the fit.
 
     Returns:
         The candidate, the prior `grid`; it is made again from all rows, and from the first fit that
@@ -221,10 +225,13 @@ def plug_and_play_fit(
 
     def fitted(rule: Stopping, start: Solution) -> Solution:
         ruled = replace(problem, suggested=replace(problem.suggested, stopping=rule))
-        return _as_grid(method(ruled, start.sample(lattice), finer), seen, NETWORK)
+        return _as_grid(method(ruled, start.sample(lattice), finer), seen, name)
 
-    rule = problem.suggested.stopping or HeldOut()
-    return Candidate(fitted(rule, begun.solution), lambda: fitted(Never(), begun.made_again()))
+    @cache
+    def again() -> Solution:
+        return fitted(Never(), begun.made_again())
+
+    return Candidate(fitted(problem.suggested.stopping or HeldOut(), begun.solution), again)
 
 
 def _as_grid(solution: Solution, seen: Problem, method: str = "grid, TV") -> Solution:

@@ -51,24 +51,28 @@ def test_a_step_sees_a_tenth_of_a_large_scan():
 @pytest.mark.slow
 def test_the_fits_are_better_than_fdk_and_cgls():
     problem = cone(size=16, views=20)
-    network, voxels, mean = volume_fits(problem)
-    assert [nodes(each) for each in (network, voxels, mean)] == [16**3] * 3
+    network, voxels, mean, finer = volume_fits(problem)
+    assert [nodes(each) for each in (network, voxels, mean, finer)] == [16**3] * 3 + [32**3]
     assert isinstance(mean.solution, MeanOfFits)
     assert [part.problem.finer for part in mean.solution.parts] == [1, 2]
-    assert len(mean.solution.details["weights of TV"]) == 2
     best = max(feldkamp(problem).metrics()["PSNR"], _psnr_of_cgls(problem))
-    for each in (network, voxels, mean):
+    for each in (network, voxels, mean, finer):
         again = each.made_again()
         assert again.method == each.solution.method
         assert again.metrics()["PSNR"] > best + 0.5
+    assert len({each.solution.method for each in (network, voxels, mean, finer)}) == 4
 
 
-def test_a_mean_that_is_hardly_better_is_no_candidate(monkeypatch: pytest.MonkeyPatch):
+def test_what_is_hardly_better_is_no_candidate(monkeypatch: pytest.MonkeyPatch):
     problem = cone("gaussian_blobs", size=8, views=12)
-    assert len(list(volume_fits(problem))) == 3
+    monkeypatch.setattr(module, "ALONE", 1.0)
+    assert [each.solution.method for each in volume_fits(problem)] == [
+        "grid, network",
+        "grid, TV",
+        "two grids, network",
+    ]
     monkeypatch.setattr(module, "WORTH", 1.0)
-    fits = list(volume_fits(problem))
-    assert [each.solution.method for each in fits] == ["grid, network", "grid, TV"]
+    assert len(list(volume_fits(problem))) == 2
 
 
 def nodes(candidate: Candidate) -> int:
