@@ -1,7 +1,7 @@
 """Phase errors of pulses: what is left of them after each method, on cars and on GOTCHA.
 
     python benchmarks/autofocus/phase_errors.py [--seeds 100 101 102] [--oracle]
-    python benchmarks/autofocus/phase_errors.py --gotcha az001.mat az002.mat
+    python benchmarks/autofocus/phase_errors.py --gotcha az001.mat az002.mat [--region -14 -3]
 
 Errors are rms in rad, without a constant and a linear part, which no measurement tells. Settings
 were chosen on seeds 5 to 7; with --oracle the truth also chooses the weight of sparse autofocus.
@@ -71,13 +71,15 @@ METHODS: dict[str, Found] = {
 }
 
 
-def cars(kinds: list[Errors], sizes: list[float], seeds: list[int], oracle: bool) -> None:
+def cars(
+    kinds: list[Errors], sizes: list[float], seeds: list[int], oracle: bool, snr: float
+) -> None:
     """Print one row a kind, size and seed."""
     for kind in kinds:
         for size in sizes:
             for seed in seeds:
                 problem = sar_autofocus(
-                    kind, size=size, start="minimum entropy", learn=True, seed=seed
+                    kind, size=size, start="minimum entropy", learn=True, seed=seed, snr=snr
                 )
                 true = problem.notes["true phases"]
                 _row(
@@ -89,9 +91,15 @@ def cars(kinds: list[Errors], sizes: list[float], seeds: list[int], oracle: bool
                     print(f"  weight by the truth: {rms(tried[best], true):.3f} at {best:g}")
 
 
-def parking(paths: list[str], kinds: list[Errors], sizes: list[float], seeds: list[int]) -> None:
-    """Print one row a kind, size and seed for two cars of GOTCHA."""
-    plain = gotcha(paths, center=(23.5, -22.5), size=(13.0, 13.0), pitch=0.2, every=2)
+def parking(
+    paths: list[str],
+    kinds: list[Errors],
+    sizes: list[float],
+    seeds: list[int],
+    center: tuple[float, float],
+) -> None:
+    """Print one row a kind, size and seed for a region of GOTCHA."""
+    plain = gotcha(paths, center=center, size=(13.0, 13.0), pitch=0.2, every=2)
     begun = autofocused(plain, "minimum entropy", learn=True)
     own = {name: method(begun) for name, method in METHODS.items()}
     term = plain.terms[0]
@@ -122,14 +130,16 @@ def main() -> None:
     parser.add_argument("--kinds", nargs="+", choices=KINDS, default=list(KINDS))
     parser.add_argument("--sizes", type=float, nargs="+", default=[3.0, 6.0], help="rad rms")
     parser.add_argument("--oracle", action="store_true")
+    parser.add_argument("--snr", type=float, default=20.0, help="of the cars, in dB")
     parser.add_argument("--gotcha", nargs="*", default=[])
+    parser.add_argument("--region", nargs=2, type=float, default=(23.5, -22.5), help="m")
     words = parser.parse_args()
     torch.set_num_threads(1)
     print(f"| errors | {' | '.join(METHODS)} |", flush=True)
     if words.gotcha:
-        parking(words.gotcha, words.kinds, words.sizes, words.seeds)
+        parking(words.gotcha, words.kinds, words.sizes, words.seeds, tuple(words.region))
         return
-    cars(words.kinds, words.sizes, words.seeds, words.oracle)
+    cars(words.kinds, words.sizes, words.seeds, words.oracle, words.snr)
 
 
 if __name__ == "__main__":
