@@ -4,8 +4,8 @@
     min_θ D(A f_θ, y) + λ mean |∇f_θ|   over the parameters of another prior, seen on that lattice
 
 The first is convex and soon solved along a path of weights; the λ that it finds suits the second.
-
-Between them stands the image that a trained network makes likely (`plug_and_play_fit`).
+A trained network goes on from its image (`plug_and_play_fit`): steps for the data and of the
+network in turns, at levels of noise that fall.
 
 Two fits that err differently have a mean that errs less than they do on average (`MeanOfFits`).
 """
@@ -35,8 +35,8 @@ On a lattice twice as fine as the grid: found on organs, bone, a slice of a brai
 Shepp-Logan phantom (40 and 80 views, 0.1 to 2 % noise)."""
 LARGEST, LEAST = 0.05, 0.002
 """The first and the last noise that the network is told of, by the brightness of the image."""
-TRIALS = 24
-"""Steps from the one to the other."""
+LEVELS = 24
+"""How many levels of noise there are, both among them."""
 CHECKS = 20
 """Number of checks of the stopping rule in a fit on the lattice."""
 NETWORK = "grid, network"
@@ -99,11 +99,10 @@ class MeanOfFits(Solution):
 def lattice_fits(
     problem: Problem, *, prior: str = "hash", steps: Count = 400, finer: Count = 2
 ) -> Iterator[Candidate]:
-    """Fit the lattice itself with total variation, then with a trained network, then a prior.
+    """Fit the lattice itself with total variation, from there by a trained network, then a prior.
 
-    The first is made again from all rows with the weight that was found, which suits the prior,
-    too; and so is the second from the first. The third is kept as it is: which step is best would
-    be found anew.
+    The lattice is made again from all rows with the weight that was found, which suits the prior,
+    too. The prior is kept as it is: which step is best would be found anew.
 
     Args:
         problem: The problem, whose operators are linear and have maps of sampled images.
@@ -112,8 +111,9 @@ def lattice_fits(
         finer: Nodes of the lattice per pixel of the problem's grid and axis.
 
     Yields:
-        The three candidates: `grid` with total variation, `grid` with the network where the
-        image is in two dimensions, and the prior with total variation.
+        The candidates: `grid` by the network, where the image has two axes; `grid` with total
+        variation; and the prior with total variation. The first is taken where none is better: on
+        the inputs on which its settings were found it was never behind the second.
     """
     seen = problem.on_lattice(finer)
     first = total_variation_fit(problem, finer)
@@ -191,7 +191,7 @@ def by_network(
         start=start,
         largest=largest,
         least=least,
-        iterations=TRIALS,
+        iterations=LEVELS,
         coupling=coupling,
         white=None,
         finer=finer,

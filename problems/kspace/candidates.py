@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 
@@ -53,7 +52,8 @@ def variation_and_patches(problem: Problem, guided: Guided) -> Iterator[Candidat
         return replace(fit, problem=seen, method=PATCHES)
 
     guides = [variation.field, _by_network(problem, variation, finer).field]
-    fit = min((patches(seen, each, 1) for each in guides), key=_unseen)
+    fits = [patches(seen, each, 1) for each in guides]
+    fit = min(fits, key=lambda each: each.misfit(each.watched))
     mean = _mean(variation, fit, seen)
     # what is found is judged no more, so a fit of most samples may guide that of all
     if choose([mean, fit]) is fit:
@@ -64,12 +64,6 @@ def variation_and_patches(problem: Problem, guided: Guided) -> Iterator[Candidat
         return _mean(total_variation(problem, variation), patches(whole, mean.field, 0), seen)
 
     yield Candidate(mean, mean_again)
-
-
-def _unseen(solution: Solution) -> float:
-    """The misfit of held-out samples; infinite where there are none."""
-    misfit = solution.held_out()
-    return math.inf if misfit is None else misfit
 
 
 def _by_network(problem: Problem, variation: Solution, finer: int) -> Solution:
