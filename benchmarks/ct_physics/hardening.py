@@ -33,6 +33,7 @@ from inverse_inr.problems.ct import ct_hardening
 from inverse_inr.problems.ct.physics import artefact_reduction as remedies
 from inverse_inr.problems.ct.physics.hardening import REFERENCE, corrected_fit
 from inverse_inr.problems.ct.physics.materials_phantom import material_phantom
+from inverse_inr.problems.ct.physics.scatter_levels import without_scatter
 
 PEAK = 0.5
 """Value in 1/cm that PSNR counts from: about that of bone."""
@@ -104,14 +105,6 @@ def best_tv(problem: ii.Problem, sinogram: Tensor, judge: Judge) -> Tensor:
         image = baselines.tv(linear, weight, iterations=200).sample()[..., 0]
         found.append((judge.scaled(image), image))
     return max(found, key=lambda pair: pair[0])[1]
-
-
-def without_scatter(problem: ii.Problem, level: float) -> ii.Problem:
-    """The problem with a constant part of the open beam's light taken off its counts."""
-    term = problem.terms[0]
-    assert isinstance(term.fidelity, noise.Poisson)
-    photons = float(term.fidelity.photons)
-    return replace(problem, terms=[replace(term, y=(term.y - level * photons).clamp(min=1.0))])
 
 
 def misinformed(problem: ii.Problem, voltage: float, filtered: bool = True) -> ii.Problem:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Annotated, Any
 
 import torch
@@ -11,6 +12,7 @@ from torch import Tensor
 
 from inverse_inr import (
     Box,
+    Field,
     Grid,
     Operator,
     Problem,
@@ -36,6 +38,7 @@ from inverse_inr.problems.ct.physics.artefact_reduction import (
     water_correction,
 )
 from inverse_inr.problems.ct.physics.materials_phantom import Kind, material_phantom
+from inverse_inr.problems.ct.physics.scatter_levels import LEVELS, begun_at, without_scatter
 from inverse_inr.ranges import Count, Range, WholeNumber, checked
 from inverse_inr.regularizers import TotalVariation
 from inverse_inr.solver import Candidate, Solver
@@ -133,6 +136,9 @@ def corrected_fit(
 ) -> Solution:
     """Fit the attenuation on a lattice through the polychromatic beam, beginning water-corrected.
 
+    With an unknown scattered background there is a fit for each of `scatter_levels.LEVELS`, which
+    begins at a bone-corrected image without it; held-out rays choose.
+
     Args:
         problem: A problem of `ct_hardening`.
         weight: Of the total variation; the problem's own by default.
@@ -142,24 +148,39 @@ def corrected_fit(
         The solution.
     """
     suggested = problem.suggested
-    regularizers = suggested.regularizers
     if weight is not None:
-        regularizers = (weight * TotalVariation(grid=problem.grid.refined(FINER), epsilon=1e-3),)
-    start = water_correction(problem, window="hann").field
+        penalty = weight * TotalVariation(grid=problem.grid.refined(FINER), epsilon=1e-3)
+        suggested = replace(suggested, regularizers=(penalty,))
+    suggested = replace(suggested, steps=steps or suggested.steps)
+    problem = replace(problem, suggested=suggested)
+    if not isinstance(problem.terms[0].operator, Scatter):
+        return _fit(problem, water_correction(problem, window="hann").field)
+    fits = {}
+    for level in LEVELS:
+        start = bone_correction(without_scatter(problem, level), window="hann").field
+        fits[level] = _fit(begun_at(problem, level), start)
+    misfits = {level: fit.misfit(fit.watched) for level, fit in fits.items()}
+    best = min(misfits, key=lambda level: misfits[level])
+    fits[best].details["held-out by first level of scatter"] = misfits
+    return replace(fits[best], seconds=sum(fit.seconds for fit in fits.values()))
+
+
+def _fit(problem: Problem, start: Field) -> Solution:
+    """Fit a lattice from an image on, as the problem suggests."""
     lattice = problem.grid.refined(FINER)
     prior = priors.create("grid", problem.box, cells=float(max(lattice.shape)))
     with torch.no_grad():
         table = next(iter(prior.parameters()))
         table.copy_(sample(start, lattice).clamp(min=0).reshape(table.shape))
-    solver = Solver(
+    suggested = problem.suggested
+    return Solver(
         problem.on_lattice(FINER),
         prior,
-        regularizers=regularizers,
-        steps=steps or suggested.steps,
+        regularizers=suggested.regularizers,
+        steps=suggested.steps,
         optimizer=suggested.optimizer,
         stopping=suggested.stopping,
-    )
-    return solver.run()
+    ).run()
 
 
 def _bin(lines: Tensor) -> Tensor:

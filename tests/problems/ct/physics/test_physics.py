@@ -38,6 +38,7 @@ from inverse_inr.problems.ct.physics.phase_contrast import (
     phase_fit,
     transfer_inverted,
 )
+from inverse_inr.problems.ct.physics.scatter_levels import begun_at, without_scatter
 
 SMALL: dict[str, Any] = {"size": 48, "views": 60}
 
@@ -196,3 +197,24 @@ def test_levels_are_one_field_on_points_and_on_a_lattice():
             table.normal_(generator=torch.Generator().manual_seed(k))
     grid = ii.Grid(box, (16, 16))
     torch.testing.assert_close(levels.sample(grid), levels(grid.points().float()))
+
+
+def test_a_constant_taken_off_the_counts_is_a_constant_of_scatter():
+    """What `Scatter` adds at its first level is what `without_scatter` takes off."""
+    problem = ct_hardening("bone", scatter=0.02, **SMALL)
+    (term,) = problem.terms
+    photons = float(term.fidelity.photons)  # pyright: ignore[reportAttributeAccessIssue]
+    lower = without_scatter(problem, 0.01).terms[0].y
+    torch.testing.assert_close(lower, (term.y - 0.01 * photons).clamp(min=1.0))
+    begun: Any = begun_at(problem, 0.01).terms[0].operator
+    assert begun.operator is term.operator.operator  # pyright: ignore[reportAttributeAccessIssue]
+    assert torch.allclose(begun.log_scatter(torch.arange(5)).exp(), torch.tensor(0.01))
+    assert begun.coefficients.shape == term.operator.coefficients.shape
+
+
+def test_scatter_is_taken_off_counts_and_begun_in_scatter_only():
+    problem = ct(size=16, views=6)
+    with pytest.raises(TypeError, match="taken off Poisson counts"):
+        without_scatter(problem, 0.01)
+    with pytest.raises(TypeError, match="no Scatter"):
+        begun_at(problem, 0.01)
