@@ -154,6 +154,7 @@ def measure(seed: int, arguments: argparse.Namespace) -> dict[str, float]:
     other.note("LMMSE of the 200 images", lmmse(scanner, seen, strange))
     if not arguments.quick:
         table.note("TV, weight by held-out rows", [baselines.tv(p).sample() for p in fresh])
+        other.note("TV, weight by held-out rows", [baselines.tv(p).sample() for p in strange])
     for name in arguments.kinds:
         family = taught(name, scanner, seen, arguments.steps, seed)
         print(f"seed {seed}  {name} trained in {time.time() - table.began:.0f} s", flush=True)

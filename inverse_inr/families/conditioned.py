@@ -37,6 +37,9 @@ class Conditioned(Amortized):
         base: A linear estimate that the field starts from: the encoder sees it beside the
             back-projected measurements, and the decoder gives what is to be added to it. For linear
             operators; the head is then the linear one.
+        offsets: Whether the decoder sees the features of the pixel that a point is in, and the
+            place within that pixel, instead of features that are linear between pixels. For details
+            finer than the encoder's pixels; the field can then jump from pixel to pixel.
 
     Raises:
         ValueError: There is a base, and an encoder that sees parameters or a head that is none.
@@ -55,8 +58,10 @@ class Conditioned(Amortized):
         options: Mapping[str, Any] | None = None,
         *,
         base: LinearEstimate | None = None,
+        offsets: bool = False,
     ) -> None:
         super().__init__(encoder, prior, options)
+        self.offsets = offsets
         if base is not None and isinstance(encoder, Parameters):
             raise ValueError("Conditioned: base= needs an image, but Parameters sees none.")
         self.base = copy.deepcopy(base)
@@ -65,7 +70,7 @@ class Conditioned(Amortized):
         told = None
         if self.base is not None:
             told = self.base.recipe()
-        return {**super().recipe(), "base": told}
+        return {**super().recipe(), "base": told, "offsets": self.offsets}
 
     def image_channels(self, template: Prior) -> int:
         added = 0
@@ -78,11 +83,18 @@ class Conditioned(Amortized):
         assert self.grid is not None
         count = self.feature_count(template)
         if self.base is None:
-            return seeing(template, self.grid, count)
+            return seeing(template, self.grid, count, offsets=self.offsets)
         if template.head.names != ["linear"] or self.is_complex:
             raise ValueError("Conditioned: base= is added to real values of head='linear'.")
         size = SHARE * self.base.size
-        return seeing(template, self.grid, count, added=template.channels, size=size)
+        return seeing(
+            template,
+            self.grid,
+            count,
+            added=template.channels,
+            size=size,
+            offsets=self.offsets,
+        )
 
     def images(self, tasks: Sequence[Task]) -> list[Tensor]:
         seen = super().images(tasks)

@@ -27,15 +27,20 @@ class FeaturesAt(Encoding):
         count: Number of features.
         carried: How many of the last features pass by the inner encoding, to be added to what the
             network gives.
+        offsets: Whether the inner encoding sees the features of the pixel that a point is in, and
+            its place within that pixel (-1 to 1 along each axis), instead of linear features.
     """
 
     smoothness = 0
 
-    def __init__(self, inner: Encoding, pixels: Grid, count: int, carried: int = 0) -> None:
+    def __init__(
+        self, inner: Encoding, pixels: Grid, count: int, carried: int = 0, *, offsets: bool = False
+    ) -> None:
         super().__init__()
         self.inner = inner
         self.box = pixels.box
         self.carried = carried
+        self.offsets = offsets
         self.size = inner.size + carried
         self.features = nn.Parameter(torch.zeros(count, *pixels.shape))
 
@@ -44,10 +49,23 @@ class FeaturesAt(Encoding):
         index, weight = interpolation_weights(pixels, x)
         near = self.features.flatten(1).T[index]
         seen = (near * weight.to(near.dtype)[..., None]).sum(-2)
-        if not self.carried:
-            return self.inner(torch.cat([x, seen], -1))
-        own, carried = seen[..., : -self.carried], seen[..., -self.carried :]
+        count = seen.shape[-1] - self.carried
+        own, carried = seen[..., :count], seen[..., count:]
+        if self.offsets:
+            own = self._local(pixels, x, count)
         return torch.cat([self.inner(torch.cat([x, own], -1)), carried], -1)
+
+    def _local(self, pixels: Grid, x: Tensor, count: int) -> Tensor:
+        """Features of the pixel that each point is in, and the place within it."""
+        lower, lengths = (x.new_tensor(v) for v in (pixels.box.lower, pixels.box.lengths))
+        shape = x.new_tensor(pixels.shape)
+        place = (x - lower) / lengths * shape
+        cell = place.detach().floor().clamp(min=x.new_zeros(()), max=shape - 1)
+        flat = torch.zeros_like(cell[..., 0], dtype=torch.long)
+        for axis, size in enumerate(pixels.shape):
+            flat = flat * size + cell[..., axis].long()
+        near = self.features[:count].flatten(1).T[flat]
+        return torch.cat([near, 2 * (place - cell) - 1], -1)
 
 
 class Added(nn.Module):
@@ -71,7 +89,15 @@ class Added(nn.Module):
         return self.size * made + seen[..., -self.carried :]
 
 
-def seeing(template: Prior, grid: Grid, count: int, *, added: int = 0, size: float = 1.0) -> Prior:
+def seeing(
+    template: Prior,
+    grid: Grid,
+    count: int,
+    *,
+    added: int = 0,
+    size: float = 1.0,
+    offsets: bool = False,
+) -> Prior:
     """Make the prior that is given the features of an image beside the coordinates.
 
     Args:
@@ -81,13 +107,15 @@ def seeing(template: Prior, grid: Grid, count: int, *, added: int = 0, size: flo
         added: Channels of an image that stands behind the features, and is added to what the
             network gives.
         size: Unit of what the network then gives.
+        offsets: Whether features are those of a point's own pixel, beside its place within it.
 
     Returns:
-        A prior of the same catalogue entry with as many axes more as there are features. Its
-        features are no part of what is learnt.
+        A prior of the same catalogue entry with as many axes more as there are features, and with
+        offsets as many again as the box has. Its features are no part of what is learnt.
     """
     box = template.box
-    wide = Box(box.lower + (-1.0,) * count, box.upper + (1.0,) * count, box.units + ("",) * count)
+    more = count + box.ndim * offsets
+    wide = Box(box.lower + (-1.0,) * more, box.upper + (1.0,) * more, box.units + ("",) * more)
     decoder = create(template.recipe.name, wide, **template.recipe.options)
     network = decoder.network
     if added:
@@ -96,7 +124,13 @@ def seeing(template: Prior, grid: Grid, count: int, *, added: int = 0, size: flo
     low, high = (tuple(corner.tolist()) for corner in box.normalize(corners))
     made = Prior(
         box,
-        FeaturesAt(decoder.encoding, Grid(Box(low, high), grid.shape), count + added, added),
+        FeaturesAt(
+            decoder.encoding,
+            Grid(Box(low, high), grid.shape),
+            count + added,
+            added,
+            offsets=offsets,
+        ),
         lambda outputs: network,
         channels=decoder.channels,
         head=decoder.head.names,

@@ -36,10 +36,13 @@ def made(name: str):
         return Generated(ENCODER, "siren", SMALL, sees_image=True)
     if name == "conditioned":
         return Conditioned(ENCODER, "siren", SMALL)
+    if name == "conditioned, offsets":
+        return Conditioned(ENCODER, "siren", SMALL, offsets=True)
     return small(MetaLearned)
 
 
 NAMES = ["meta-learned", "shift", "film", "generated", "conditioned", "generated, seeing"]
+NAMES += ["conditioned, offsets"]
 
 
 @pytest.fixture(scope="module")
