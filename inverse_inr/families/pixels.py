@@ -31,8 +31,6 @@ class FeaturesAt(Encoding):
             its place within that pixel (-1 to 1 along each axis), instead of linear features.
     """
 
-    smoothness = 0
-
     def __init__(
         self, inner: Encoding, pixels: Grid, count: int, carried: int = 0, *, offsets: bool = False
     ) -> None:
@@ -41,6 +39,7 @@ class FeaturesAt(Encoding):
         self.box = pixels.box
         self.carried = carried
         self.offsets = offsets
+        self.smoothness = -1 if offsets else 0  # features jump from pixel to pixel
         self.size = inner.size + carried
         self.features = nn.Parameter(torch.zeros(count, *pixels.shape))
 
