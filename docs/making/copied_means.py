@@ -16,6 +16,7 @@ TABLE = DOCS / "benchmark.md"
 
 SECTIONS = {
     "tomography": ("ct", "dB"),
+    "volumes from cone beams": ("cone", "dB"),
     "inpainting": ("inpainting", "dB"),
     "one spectral snapshot": ("cassi", "dB"),
     "k-space": ("kspace", "dB"),
