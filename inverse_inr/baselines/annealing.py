@@ -116,7 +116,7 @@ def annealed(
     variance = level.rho * level.sigma**2
     fall = torch.logspace(0, 1, iterations, base=least / largest, dtype=torch.float64)
     sigmas = (white * largest * fall).tolist()
-    noise = math.sqrt(variance * level.rho * start.numel())  # ‖K* n‖
+    noise = level.rho * level.sigma * math.sqrt(start.numel())  # ‖K* n‖
     step = DataStep(system, inner, enough=SOLVED * noise)
     images = hqs_iterates(
         step, _Turning(chosen, white, _cuts(judge.seen.grid)), coupling * variance, sigmas, start
@@ -165,16 +165,17 @@ class _Turning:
     def __call__(self, x: Tensor, sigma: float) -> Tensor:
         k = self.step
         self.step += 1
-        seen = x / self.white
+        return self.white * self._seen(x / self.white, sigma / self.white, k)
+
+    def _seen(self, x: Tensor, sigma: float, k: int) -> Tensor:
+        """Denoise what is divided by the white, in step k."""
         if x.ndim < 3:
-            clean = self.denoise(seen, sigma / self.white)
-        elif not self.cuts:
-            clean = self._turned(seen, sigma / self.white, k)
-        else:
-            axis = self.cuts[k % len(self.cuts)]
-            planes = seen.movedim(axis, 2)
-            clean = self._turned(planes, sigma / self.white, k // len(self.cuts)).movedim(2, axis)
-        return self.white * clean
+            return self.denoise(x, sigma)
+        if not self.cuts:
+            return self._turned(x, sigma, k)
+        axis = self.cuts[k % len(self.cuts)]
+        planes = x.movedim(axis, 2)
+        return self._turned(planes, sigma, k // len(self.cuts)).movedim(2, axis)
 
     def _turned(self, x: Tensor, sigma: float, k: int) -> Tensor:
         """Denoise an image, or planes one behind the other, in way k."""

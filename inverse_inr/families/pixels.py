@@ -7,6 +7,7 @@ from dataclasses import replace
 import torch
 from torch import Tensor, nn
 
+from inverse_inr.devices import constant
 from inverse_inr.domain import Box, Grid
 from inverse_inr.priors import Prior, create
 from inverse_inr.priors.encodings import Encoding
@@ -56,15 +57,11 @@ class FeaturesAt(Encoding):
 
     def _local(self, pixels: Grid, x: Tensor, count: int) -> Tensor:
         """Features of the pixel that each point is in, and the place within it."""
-        lower, lengths = (x.new_tensor(v) for v in (pixels.box.lower, pixels.box.lengths))
-        shape = x.new_tensor(pixels.shape)
-        place = (x - lower) / lengths * shape
-        cell = place.detach().floor().clamp(min=x.new_zeros(()), max=shape - 1)
-        flat = torch.zeros_like(cell[..., 0], dtype=torch.long)
-        for axis, size in enumerate(pixels.shape):
-            flat = flat * size + cell[..., axis].long()
-        near = self.features[:count].flatten(1).T[flat]
-        return torch.cat([near, 2 * (place - cell) - 1], -1)
+        place = pixels.position(x)
+        top = constant([n - 1 for n in pixels.shape], x.dtype, x.device)
+        centre = torch.minimum((place.detach() + 0.5).floor().clamp(min=0), top)
+        near = self.features[:count][(slice(None), *centre.long().unbind(-1))]
+        return torch.cat([near.movedim(0, -1), 2 * (place - centre)], -1)
 
 
 class Added(nn.Module):

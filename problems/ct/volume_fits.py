@@ -102,13 +102,13 @@ def volume_fits(
         return
     voxels = total_variation_fit(problem, 1)
     network = plug_and_play_fit(problem, voxels, 1, VOXELS)
-    finer = plug_and_play_fit(problem, network, 2, FINER, "finer grid, network")
 
     def mean(solutions: list[Solution]) -> Solution:
         return MeanOfFits.of(problem, solutions, TWO_LATTICES)
 
     yield network
     yield voxels
+    finer = plug_and_play_fit(problem, network, 2, FINER, "finer grid, network")
     both = mean([network.solution, finer.solution])
     if _misfit(both) < (1 - WORTH) * min(_misfit(each.solution) for each in (network, voxels)):
         yield Candidate(both, lambda: mean([network.made_again(), finer.made_again()]))

@@ -69,7 +69,6 @@ def variation_and_patches(problem: Problem, guided: Guided) -> Iterator[Candidat
 def _by_network(problem: Problem, variation: Solution, finer: int) -> Solution:
     """What a trained network makes of the image of least total variation, and the samples."""
     fixed = replace(classical(problem), is_complex=problem.is_complex)
-    fixed = replace(fixed, suggested=replace(fixed.suggested, stopping=problem.suggested.stopping))
     return by_network(fixed, variation.sample(problem.grid.refined(finer)), finer)
 
 

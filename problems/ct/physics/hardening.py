@@ -172,15 +172,7 @@ def _fit(problem: Problem, start: Field) -> Solution:
     with torch.no_grad():
         table = next(iter(prior.parameters()))
         table.copy_(sample(start, lattice).clamp(min=0).reshape(table.shape))
-    suggested = problem.suggested
-    return Solver(
-        problem.on_lattice(FINER),
-        prior,
-        regularizers=suggested.regularizers,
-        steps=suggested.steps,
-        optimizer=suggested.optimizer,
-        stopping=suggested.stopping,
-    ).run()
+    return Solver(problem.on_lattice(FINER), prior).run()
 
 
 def _bin(lines: Tensor) -> Tensor:
